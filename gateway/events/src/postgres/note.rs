@@ -11,12 +11,46 @@ use sqlx::postgres::PgConnection;
 use super::ledger::{settle_entries, settle_known};
 use crate::{Effect, LedgerState, NewEntry, RESULT_KINDS, now};
 
-/// Inserts entries with their results, and settles those that were notified before. An entry that was noted before stays as
-/// it is. Returns the effect of each.
-pub(super) async fn note(
+/// Inserts entries as [`note`] does, except those that are not admitted: their tenants have as many as they may have.
+pub(super) async fn note_within(
     connection: &mut PgConnection,
     entries: &[&NewEntry],
+    admitted: &[bool],
 ) -> Result<Vec<Effect>, sqlx::Error> {
+    let part = |wanted: bool| {
+        let part = entries.iter().zip(admitted).filter(|(_, is_admitted)| **is_admitted == wanted);
+        part.map(|(entry, _)| *entry).collect::<Vec<_>>()
+    };
+    let mut effects = note(connection, &part(true)).await?.into_iter();
+    let noted = noted(connection, &part(false)).await?;
+    let effect = |(entry, is_admitted): (&&NewEntry, &bool)| {
+        if *is_admitted {
+            return effects.next();
+        }
+        let is_noted = noted.contains(&(entry.subject.clone(), entry.owner.tenant.clone()));
+        Some(if is_noted { Effect::Nothing } else { Effect::OverShare })
+    };
+    Ok(entries.iter().zip(admitted).filter_map(effect).collect())
+}
+
+/// Returns the subjects and tenants of those entries that are noted already. A note that is repeated is not over the limit.
+async fn noted(
+    connection: &mut PgConnection,
+    entries: &[&NewEntry],
+) -> Result<HashSet<(String, String)>, sqlx::Error> {
+    if entries.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let (subjects, tenants): (Vec<&str>, Vec<&str>) = entries.iter().map(|entry| key(entry)).unzip();
+    let query = "SELECT subject, tenant FROM started JOIN unnest($1::text[], $2::text[]) AS given(subject, tenant) \
+                 USING (subject, tenant)";
+    let rows = sqlx::query_as(query).bind(subjects).bind(tenants).fetch_all(connection).await?;
+    Ok(rows.into_iter().collect())
+}
+
+/// Inserts entries with their results, and settles those that were notified before. An entry that was noted before stays as
+/// it is. Returns the effect of each.
+async fn note(connection: &mut PgConnection, entries: &[&NewEntry]) -> Result<Vec<Effect>, sqlx::Error> {
     // One that a batch has twice is inserted once. The order is that of all gateways, so that two of them with the same entries
     // cannot deadlock.
     let mut rows: Vec<&NewEntry> = entries.to_vec();
@@ -38,7 +72,7 @@ pub(super) async fn note(
     Ok(effects.collect())
 }
 
-/// What tells an entry from all others.
+/// The identity of an entry: its subject and tenant.
 fn key(entry: &NewEntry) -> (&str, &str) {
     (&entry.subject, &entry.owner.tenant)
 }

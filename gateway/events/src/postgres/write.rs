@@ -20,7 +20,7 @@ use super::deletion::{delete_expired, free_shares};
 use super::error::{store_error, with_timeout};
 use super::insert::insert;
 use super::ledger::{delete_entries, end_entry, looked_up, plan};
-use super::note::note;
+use super::note::note_within;
 use super::ownership::{assign_customers, reseal, unpark_customer};
 use super::usage::{UsageCache, admit, find_refused};
 use crate::share::EntryCounts;
@@ -112,17 +112,7 @@ async fn commit(
     });
     let (entries, slots): (Vec<&NewEntry>, Vec<_>) = notes.unzip();
     let admitted = admit(connection, &entries, share, counts).await?;
-    let mut within = Vec::with_capacity(entries.len());
-    let mut slots_within = Vec::with_capacity(entries.len());
-    for ((entry, slot), is_admitted) in entries.into_iter().zip(slots).zip(admitted) {
-        if is_admitted {
-            within.push(entry);
-            slots_within.push(slot);
-        } else {
-            *slot = Some(Effect::OverShare);
-        }
-    }
-    for (slot, effect) in slots_within.into_iter().zip(note(connection, &within).await?) {
+    for (slot, effect) in slots.into_iter().zip(note_within(connection, &entries, &admitted).await?) {
         *slot = Some(effect);
     }
     for (command, slot) in batch.iter().zip(&mut *effects) {

@@ -54,8 +54,32 @@ pub(super) async fn note_within(
     let within = entries.iter().zip(&admitted).filter(|(_, is_admitted)| **is_admitted);
     let within: Vec<&NewEntry> = within.map(|(entry, _)| *entry).collect();
     let mut effects = note(connection, &within, last).await?.into_iter();
-    let effect = |is_admitted| if is_admitted { effects.next() } else { Some(Effect::OverShare) };
-    Ok(admitted.into_iter().filter_map(effect).collect())
+    let over = entries.iter().zip(&admitted).filter(|(_, is_admitted)| !**is_admitted);
+    let noted = noted(connection, over.map(|(entry, _)| entry.subject.as_str())).await?;
+    let effect = |(entry, is_admitted): (&&NewEntry, bool)| {
+        if is_admitted {
+            return effects.next();
+        }
+        let is_noted = noted.contains(&(entry.subject.clone(), entry.owner.tenant.clone()));
+        Some(if is_noted { Effect::Nothing } else { Effect::OverShare })
+    };
+    Ok(entries.iter().zip(admitted).filter_map(effect).collect())
+}
+
+/// Returns the subjects and tenants of the entries with these subjects. A note that is repeated is not over the limit.
+async fn noted(
+    connection: &mut SqliteConnection,
+    subjects: impl Iterator<Item = &str>,
+) -> Result<HashSet<(String, String)>, sqlx::Error> {
+    let subjects: Vec<&str> = subjects.collect();
+    if subjects.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let query = "SELECT result.subject, noted.tenant FROM (SELECT DISTINCT value FROM json_each(?1)) AS given \
+                 CROSS JOIN started_result AS result ON result.subject = given.value AND result.is_report = 0 \
+                 CROSS JOIN started AS noted ON noted.id = result.entry";
+    let query = sqlx::query_as(query).bind(serde_json::json!(subjects).to_string());
+    Ok(query.fetch_all(connection).await?.into_iter().collect())
 }
 
 /// Inserts entries with their results, and settles those that were notified before. An entry that was noted before stays as
@@ -115,7 +139,9 @@ fn results((id, entry): Inserted<'_>) -> impl Iterator<Item = InsertedResult<'_>
 /// The statements that insert these rows. They return one row: the ids of the inserted entries as a JSON array, and whether one of
 /// their results may have been notified already.
 ///
-/// Only this connection writes, and it has begun to: no other entry can come between the look for an entry and its insertion.
+/// Only this connection writes, and it has begun to: no other entry can come between the look for an entry and its insertion. For the
+/// same reason the counts of `started_use` are right while two processes write to the file, as during a handover: `last` was read in
+/// this transaction, so that each process counts its own insertions only; deletions are counted by a trigger.
 fn statements(rows: &[Inserted<'_>], results: &[InsertedResult<'_>], last: i64) -> QueryBuilder<Engine> {
     let mut query = QueryBuilder::new(
         "INSERT INTO started(id, tenant, subscription, webhook, kind, subject, applicant, state, started_ms, overdue_ms, due_ms, \

@@ -61,6 +61,21 @@ async fn settled_entries_of_a_busy_tenant(store: &Engine) {
     assert_eq!(left, ["check 0", "check 2", "check 4", "check 5", "check 6"]);
 }
 
+/// Regression: a note that was committed after its call had stopped waiting was repeated, refused, and counted as lost.
+async fn repeated_notes_at_the_limit(store: &Engine) {
+    for subject in ["a", "b", "c", "d", "e"] {
+        write(store, Command::Note(check("acme", subject))).await;
+    }
+    let subjects = ["a", "new", "e", "e-face"];
+    let batch = subjects.map(|subject| Command::Note(check("acme", subject)));
+
+    let effects = write_all(&mut *store.writer(), &batch).await.unwrap();
+    let of_other_tenant = write(store, Command::Note(check("globex", "a"))).await;
+
+    assert_eq!(effects, [Effect::Nothing, Effect::OverShare, Effect::Nothing, Effect::OverShare]);
+    assert_eq!(of_other_tenant, Effect::Done);
+}
+
 /// Runs each step with a store of its own in which a tenant may have so many entries.
 macro_rules! with_a_share {
     ($($name:ident, $share:ident, $sqlite:ident, $postgres:ident;)*) => { $(
@@ -89,4 +104,6 @@ with_a_share! {
         entries_over_a_share_are_not_noted_and_those_of_others_are_in_postgres;
     settled_entries_of_a_busy_tenant, FIVE, settled_entries_of_a_busy_tenant_are_deleted_early_in_sqlite,
         settled_entries_of_a_busy_tenant_are_deleted_early_in_postgres;
+    repeated_notes_at_the_limit, FIVE, repeated_notes_at_the_limit_change_nothing_in_sqlite,
+        repeated_notes_at_the_limit_change_nothing_in_postgres;
 }
