@@ -198,20 +198,9 @@ pub(super) async fn looked_up(connection: &mut PgConnection, done: &LookedUp) ->
 
 /// Settles an open entry. One that the results of the look-up have settled counts it; returns false.
 pub(super) async fn end_entry(connection: &mut PgConnection, end: EntryEnd) -> Result<bool, sqlx::Error> {
-    let query = "UPDATE started SET state = $1, settled = now(), lookups = lookups + 1, error = NULL, leased_until = NULL \
-                 WHERE id = $2 AND state = 0 AND $1 <> 0";
-    let query = sqlx::query(query).bind(end.state.code()).bind(end.id);
-    let is_ended = query.execute(&mut *connection).await?.rows_affected() > 0;
-    if end.state == LedgerState::Found {
-        // Its tenant takes only the reports.
-        let query = "UPDATE started_result SET state = $1, settled = now() WHERE entry = $2 AND is_report = 0 AND state = 0";
-        sqlx::query(query).bind(end.state.code()).bind(end.id).execute(&mut *connection).await?;
-    }
-    if !is_ended {
-        let query = "UPDATE started SET lookups = lookups + 1 WHERE id = $1 AND state <> 0";
-        sqlx::query(query).bind(end.id).execute(connection).await?;
-    }
-    Ok(is_ended)
+    let query = sqlx::query_scalar(END_ENTRY).bind(end.state.code()).bind(end.id);
+    let was_open = query.bind(LedgerState::Found.code()).fetch_optional(connection).await?;
+    Ok(was_open.unwrap_or(false))
 }
 
 /// Deletes a limited number of entries that were started before a time. Returns whether more may be left.
@@ -228,3 +217,14 @@ pub(super) async fn delete_entries(
 
 /// Rows that one statement deletes at most, so that it holds its locks only for a short time.
 const MAX_DELETED_ROWS: i64 = 250;
+/// The entry is locked before its result, as everywhere. A check that was found has its own result, too, of which its tenant may take
+/// no notification.
+const END_ENTRY: &str = "WITH entry AS (SELECT id, state = 0 AS was_open FROM started \
+       WHERE id = $2 AND (state <> 0 OR $1::bigint <> 0) FOR UPDATE), \
+     ended AS (UPDATE started SET lookups = lookups + 1, state = CASE WHEN was_open THEN $1 ELSE state END, \
+       settled = CASE WHEN was_open THEN now() ELSE settled END, error = CASE WHEN was_open THEN NULL ELSE error END, \
+       leased_until = CASE WHEN was_open THEN NULL ELSE leased_until END \
+       FROM entry WHERE started.id = entry.id RETURNING started.id, was_open), \
+     result AS (UPDATE started_result SET state = $1, settled = now() FROM ended \
+       WHERE entry = ended.id AND is_report = 0 AND started_result.state = 0 AND $1 = $3) \
+     SELECT was_open FROM ended";
