@@ -37,7 +37,7 @@ pub(super) async fn shift_times(
     Ok(progress.at(last, done.rows_affected()))
 }
 
-/// Shifts one page of entries of the ledger, settled ones included, and returns the progress.
+/// Shifts one page of the ledger: of its open entries. Returns the progress.
 pub(super) async fn shift_ledger(
     connection: &mut SqliteConnection,
     by: Millis,

@@ -1,9 +1,9 @@
 //! Keeps the file below its size limit.
 //!
 //! Results of deliveries must always be recorded: an event whose result is lost is delivered again. So the store saves
-//! space in this order: from 80 % of the limit on, it deletes delivered events and settled entries of the ledger, and stores results without the portals'
-//! answers; at the limit, it deletes old deduplication keys and refuses new events. Only results may exceed the limit
-//! (`open.rs`).
+//! space in this order: from 80 % of the limit on, it deletes delivered events and settled entries of the ledger, and stores
+//! results without the portals' answers; at the limit, it deletes old deduplication keys and refuses new events. Only results
+//! may exceed the limit (`open.rs`).
 
 use sqlx::sqlite::SqliteConnection;
 
@@ -44,8 +44,9 @@ pub(super) async fn begin(connection: &mut SqliteConnection) -> Result<(u64, i64
     Ok((u64::try_from(bytes).unwrap_or_default(), last))
 }
 
-/// Deletes the oldest delivered events and settled entries of the ledger when space is scarce; the events' deduplication keys stay. When the store is full of keys,
-/// deletes the oldest keys of the tenants that have most. `bytes` are in use; returns the space left and the bytes used then.
+/// Deletes the oldest delivered events and settled entries of the ledger when space is scarce; the events' deduplication keys
+/// stay. When the store is full of keys, deletes the oldest keys of the tenants that have most. `bytes` are in use; returns the
+/// space left and the bytes used then.
 pub(super) async fn reclaim_space(
     connection: &mut SqliteConnection,
     store: &Sqlite,
