@@ -15,23 +15,22 @@ use crate::maintenance::clamp;
 use crate::store_log::log_failed;
 
 impl Dispatcher {
-    /// Continues the clock from the last heartbeat of the previous process.
-    pub(crate) async fn resume_clock(&mut self, shutdown: &mut watch::Receiver<bool>) -> Clock {
+    /// Continues the clock from the last heartbeat of the previous process. Returns also whether all times are of this clock.
+    pub(crate) async fn resume_clock(&mut self, shutdown: &mut watch::Receiver<bool>) -> (Clock, bool) {
         let alive = self.reader.alive().await.unwrap_or_else(|error| {
             tracing::error!(%error, "cannot read the last heartbeat");
             None
         });
         let wall = now();
-        let Some(alive) = alive else { return Clock::start(wall) };
+        let Some(alive) = alive else { return (Clock::start(wall), true) };
         let (clock, by) = Clock::resume(wall, alive);
-        if let Some(by) = by {
-            tracing::warn!(
-                milliseconds = by,
-                "no gateway was running for this time by the system clock: due times and ages are shifted"
-            );
-            self.shift(by, shutdown).await;
-        }
-        clock
+        let Some(by) = by else { return (clock, true) };
+        tracing::warn!(
+            milliseconds = by,
+            "no gateway was running for this time by the system clock: due times and ages are shifted"
+        );
+        let is_shifted = self.shift(by, shutdown).await;
+        (clock, is_shifted)
     }
 
     /// Records a heartbeat for the next start.
@@ -41,24 +40,27 @@ impl Dispatcher {
     }
 
     /// Shifts the times of all events and of the ledger, page by page, until it succeeds: after a backward jump, an event that is
-    /// not shifted would wait too long. No event is claimed meanwhile, since its age would be wrong.
-    pub(crate) async fn shift(&mut self, by: Millis, shutdown: &mut watch::Receiver<bool>) {
-        self.shift_pages(|progress| Command::ShiftTimes { by, now: now(), progress }, shutdown).await;
-        self.shift_pages(|progress| Command::ShiftLedger { by, now: now(), progress }, shutdown).await;
+    /// not shifted would wait too long. No event is claimed meanwhile, since its age would be wrong. Returns false when the shutdown came
+    /// first: a heartbeat by the new clock must not be recorded then, or the next start would not shift the rest.
+    pub(crate) async fn shift(&mut self, by: Millis, shutdown: &mut watch::Receiver<bool>) -> bool {
+        let times = |progress| Command::ShiftTimes { by, now: now(), progress };
+        let ledger = |progress| Command::ShiftLedger { by, now: now(), progress };
+        let is_shifted = self.shift_pages(times, shutdown).await && self.shift_pages(ledger, shutdown).await;
         // Maintenance does it again.
         let _ = clamp(&self.context).await;
+        is_shifted
     }
 
     async fn shift_pages(
         &mut self,
         command: impl Fn(Progress) -> Command,
         shutdown: &mut watch::Receiver<bool>,
-    ) {
+    ) -> bool {
         let mut progress = Progress::default();
         while !*shutdown.borrow() {
             match self.context.commit_queue.submit(command(progress)).await {
                 Ok(Effect::Changed(next)) if next.after > progress.after => progress = next,
-                Ok(_) => break,
+                Ok(_) => return true,
                 Err(error) => {
                     log_failed::<()>(Err(error));
                     tokio::select! {
@@ -68,6 +70,7 @@ impl Dispatcher {
                 }
             }
         }
+        false
     }
 }
 

@@ -72,7 +72,7 @@ impl Dispatcher {
     /// nearly over; it releases the claims of the rest.
     pub(crate) async fn run(mut self, mut shutdown: watch::Receiver<bool>, drain: Duration) {
         let commit_queue = self.context.commit_queue.clone();
-        let mut clock = self.resume_clock(&mut shutdown).await;
+        let (mut clock, mut is_shifted) = self.resume_clock(&mut shutdown).await;
         let mut last_heartbeat: Option<Instant> = None;
         let housekeeping = self.maintain(&shutdown);
         let mut forgetting = tokio::time::interval(FORMER_NAMES_INTERVAL);
@@ -81,7 +81,10 @@ impl Dispatcher {
             // Before events are claimed, because the jump makes their ages and due times wrong.
             if let Some(by) = clock.jump(wall) {
                 tracing::warn!(milliseconds = by, "the system clock has jumped; due times are shifted");
-                self.shift(by, &mut shutdown).await;
+                is_shifted = self.shift(by, &mut shutdown).await;
+                if !is_shifted {
+                    break;
+                }
                 self.scheduler.mark_stale();
             }
             if last_heartbeat.is_none_or(|at| at.elapsed() >= HEARTBEAT_INTERVAL) {
@@ -111,7 +114,7 @@ impl Dispatcher {
                 _ = shutdown.changed() => {}
             }
         }
-        if clock.jump(now()).is_none() {
+        if is_shifted && clock.jump(now()).is_none() {
             // Not on a task: tasks end with the dispatcher, and without this heartbeat the next start would count the time of
             // this process as downtime.
             log_failed(commit_queue.submit(Command::Heartbeat(clock.alive())).await);

@@ -1,5 +1,6 @@
 //! The dispatcher over a file, with a client that does what a test needs.
 
+mod interrupted_shift;
 mod portal;
 
 use std::sync::atomic::AtomicUsize;
