@@ -184,6 +184,8 @@ async fn audit_records_are_in_a_file_without_an_event_store() {
     let world = World::start(&routes(DIRECT)).await;
     let file = world.gateway.folder().join("data/audit.jsonl");
 
+    // It is there before the first change, so that a command knows that a gateway reads it.
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "");
     assert_eq!(change(&world.gateway, "/admin/reload", Some("first")).await, 200);
     let text = std::fs::read_to_string(&file).unwrap();
     let listed = records(&world.gateway, "").await;

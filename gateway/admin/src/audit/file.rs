@@ -1,17 +1,31 @@
 //! The audit log in a file, one JSON object per line, for a gateway that stores no events.
 
+mod opening;
+
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, fchown};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use kyc_events::{AuditEntry, AuditError, AuditLog};
 use serde::{Deserialize, Serialize};
 
+use opening::{FileError, open, open_or_create};
+
 /// An append-only file. A lock lets only one process append at a time.
 #[derive(Clone, Debug)]
-pub struct AuditFile(PathBuf);
+pub struct AuditFile {
+    path: PathBuf,
+    when_absent: WhenAbsent,
+}
+
+/// What an append does without a file.
+#[derive(Clone, Copy, Debug)]
+enum WhenAbsent {
+    Create,
+    Refuse,
+}
 
 /// An entry in the form of a line.
 #[derive(Deserialize, Serialize)]
@@ -26,21 +40,32 @@ struct Line {
 // === impl AuditFile ===
 
 impl AuditFile {
-    /// Uses the file at `path`, which is created with the first record.
+    /// Uses the file at `path`; the first record creates it, unless [`AuditFile::create`] has done so.
     pub fn new(path: PathBuf) -> Self {
-        Self(path)
+        Self { path, when_absent: WhenAbsent::Create }
+    }
+
+    /// Uses the file at `path` that a gateway has created. A command on another machine, which has only the configuration, must not
+    /// begin a chain that nobody looks at.
+    pub fn existing(path: PathBuf) -> Self {
+        Self { path, when_absent: WhenAbsent::Refuse }
+    }
+
+    /// Creates the file with its folder, if it is absent. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`AuditError::Failed`] if it cannot be created or opened.
+    pub fn create(&self) -> Result<(), AuditError> {
+        open_or_create(&self.path).map(drop).map_err(|error| error.at(&self.path))
     }
 
     async fn work<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Path) -> io::Result<T> + Send + 'static,
+        work: impl FnOnce(&Path) -> Result<T, FileError> + Send + 'static,
     ) -> Result<T, AuditError> {
-        let path = self.0.clone();
-        let failed = |error: io::Error, path: &Path| match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => AuditError::Full,
-            _ => AuditError::Failed(format!("{}: {error}", path.display())),
-        };
-        let done = tokio::task::spawn_blocking(move || work(&path).map_err(|error| failed(error, &path)));
+        let path = self.path.clone();
+        let done = tokio::task::spawn_blocking(move || work(&path).map_err(|error| error.at(&path)));
         done.await.unwrap_or(Err(AuditError::Unavailable))
     }
 }
@@ -48,34 +73,37 @@ impl AuditFile {
 #[async_trait]
 impl AuditLog for AuditFile {
     async fn open(&self) -> Result<(), AuditError> {
-        self.work(|path| File::open(path).map(drop)).await
+        self.work(|path| match File::open(path) {
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(FileError::Absent),
+            Err(error) => Err(error.into()),
+        })
+        .await
     }
 
     async fn newest(&self) -> Result<Option<AuditEntry>, AuditError> {
-        self.work(|path| match File::open(path) {
-            Ok(mut file) => {
-                file.lock_shared()?;
-                last(&mut file)
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
+        self.work(|path| match open_to_read(path)? {
+            Some(mut file) => Ok(last(&mut file)?),
+            None => Ok(None),
         })
         .await
     }
 
     async fn append(&self, entry: &AuditEntry) -> Result<bool, AuditError> {
-        let entry = entry.clone();
-        self.work(move |path| append(path, &entry)).await
+        let (entry, when_absent) = (entry.clone(), self.when_absent);
+        self.work(move |path| {
+            let file = match when_absent {
+                WhenAbsent::Create => open_or_create(path)?,
+                WhenAbsent::Refuse => open(path)?,
+            };
+            Ok(append(file, &entry)?)
+        })
+        .await
     }
 
     async fn read(&self, after: i64, limit: usize) -> Result<Vec<AuditEntry>, AuditError> {
         self.work(move |path| {
-            let file = match File::open(path) {
-                Ok(file) => file,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-                Err(error) => return Err(error),
-            };
-            file.lock_shared()?;
+            let Some(file) = open_to_read(path)? else { return Ok(Vec::new()) };
             let mut entries = Vec::new();
             each(file, |entry| {
                 if entry.seq > after {
@@ -91,14 +119,14 @@ impl AuditLog for AuditFile {
     // The lines of a file need not be in order, so all of them are read in one pass.
     async fn scan(&self, take: &mut (dyn FnMut(AuditEntry) + Send)) -> Result<(), AuditError> {
         let mut scan = || {
-            let file = File::open(&self.0)?;
+            let file = File::open(&self.path)?;
             file.lock_shared()?;
             each(file, |entry| {
                 take(entry);
                 true
             })
         };
-        scan().map_err(|error: io::Error| AuditError::Failed(format!("{}: {error}", self.0.display())))
+        scan().map_err(|error: io::Error| AuditError::Failed(format!("{}: {error}", self.path.display())))
     }
 
     // Reads backwards from the end, in one pass: the offset of a record cannot be computed from its number.
@@ -109,15 +137,10 @@ impl AuditLog for AuditFile {
     ) -> Result<(), AuditError> {
         let (sender, mut entries) = tokio::sync::mpsc::channel(ENTRIES_AHEAD);
         let reading = self.work(move |path| {
-            let file = match File::open(path) {
-                Ok(file) => file,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-                Err(error) => return Err(error),
-            };
-            file.lock_shared()?;
-            each_back(&file, |entry| {
+            let Some(file) = open_to_read(path)? else { return Ok(()) };
+            Ok(each_back(&file, |entry| {
                 before.is_some_and(|before| entry.seq >= before) || sender.blocking_send(entry).is_ok()
-            })
+            })?)
         });
         let taking = async {
             while let Some(entry) = entries.recv().await {
@@ -131,8 +154,16 @@ impl AuditLog for AuditFile {
     }
 }
 
-fn append(path: &Path, entry: &AuditEntry) -> io::Result<bool> {
-    let mut file = open(path)?;
+/// Opens the file to read it, while nobody appends; `None` without a file.
+fn open_to_read(path: &Path) -> io::Result<Option<File>> {
+    match File::open(path) {
+        Ok(file) => file.lock_shared().map(|()| Some(file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn append(mut file: File, entry: &AuditEntry) -> io::Result<bool> {
     // The system releases the lock when the file is closed.
     file.lock()?;
     truncate_incomplete_line(&file)?;
@@ -149,27 +180,6 @@ fn append(path: &Path, entry: &AuditEntry) -> io::Result<bool> {
     file.write_all(line.as_bytes())?;
     file.sync_all()?;
     Ok(true)
-}
-
-/// Opens the file, or creates it with its folder.
-fn open(path: &Path) -> io::Result<File> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    if let Some(folder) = folder {
-        std::fs::create_dir_all(folder)?;
-    }
-    let is_new = !path.exists();
-    let file = File::options().read(true).append(true).create(true).mode(0o600).open(path)?;
-    if is_new {
-        let folder = File::open(folder.unwrap_or(Path::new(".")))?;
-        let (owner, own) = (folder.metadata()?, file.metadata()?);
-        if own.uid() != owner.uid() {
-            // A command that root runs must not keep the gateway from appending. Only root may do this.
-            let _ = fchown(&file, Some(owner.uid()), Some(owner.gid()));
-        }
-        // The directory entry must survive a power loss, too.
-        folder.sync_all()?;
-    }
-    Ok(file)
 }
 
 /// Removes an incomplete last line: the process ended during the write, so it never confirmed the record.

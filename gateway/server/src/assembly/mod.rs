@@ -60,7 +60,7 @@ use crate::serilog::SerilogWatcher;
 ///
 /// [`StartError`]; no request was served.
 pub(crate) fn serve(mut settings: Settings, context: BuildContext) -> Result<Infallible, StartError> {
-    let (records, sinks) = (audit_log(&settings), settings.log.sinks.clone());
+    let (records, sinks) = (own_audit_log(&settings, &context), settings.log.sinks.clone());
     let store = settings.delivery.as_ref().map(|delivery| Arc::clone(delivery.store()));
     add_own_work(&mut settings.offers, (settings.delivery, settings.reconciliation), &settings.doctor);
     let (program, mut inherited) = (executable::path(), InheritedSockets::from_env());
@@ -142,12 +142,27 @@ fn add_own_work(
     offers.operations.push(Arc::new(EventPages::new(delivery)));
 }
 
-/// Returns the audit log: in the event store if there is one, otherwise in the file `admin.audit_file`.
+/// Returns the audit log for a command: in the event store if there is one, otherwise in the file `admin.audit_file`. A gateway
+/// creates both.
 pub(crate) fn audit_log(settings: &Settings) -> Arc<dyn AuditLog> {
     match &settings.delivery {
         Some(delivery) => Arc::new(StoredAudit::new(delivery.store())),
-        None => Arc::new(AuditFile::new(settings.admin.audit_file.clone())),
+        None => Arc::new(AuditFile::existing(settings.admin.audit_file.clone())),
     }
+}
+
+/// Returns the audit log of this gateway, and creates its file. A gateway that cannot create it serves, but refuses changes.
+fn own_audit_log(settings: &Settings, context: &BuildContext) -> Arc<dyn AuditLog> {
+    if settings.delivery.is_some() {
+        return audit_log(settings);
+    }
+    let file = AuditFile::new(settings.admin.audit_file.clone());
+    if let Err(error) = file.create() {
+        context.warnings.add(format!(
+            "changes by operators are refused until `admin.audit_file` can be written: {error}"
+        ));
+    }
+    Arc::new(file)
 }
 
 /// Builds the operations of the admin API: those of plugins, tenants and audit records, and the page that describes the API.

@@ -47,6 +47,9 @@ impl Office {
         let office = Self { onfido, portal, prism, relay, folder };
         std::fs::write(office.path("tenants.json"), office.empty_document().to_string()).unwrap();
         office.configure("");
+        // As a gateway that has run leaves it.
+        std::fs::create_dir(office.path("data")).unwrap();
+        std::fs::write(office.path("data/audit.jsonl"), "").unwrap();
         for name in names {
             std::fs::write(office.path(&format!("subscription-{name}")), format!("sub-{name}\n")).unwrap();
             std::fs::write(office.path(&format!("token-{name}")), format!("api_live.{name}\n")).unwrap();

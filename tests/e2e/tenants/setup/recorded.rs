@@ -98,10 +98,13 @@ async fn removal_tells_what_is_unfinished_before_it_begins() {
     world.gateway.stop().await;
 }
 
-/// A change that cannot be recorded is not made; the gateway creates the event store.
+/// A change that cannot be recorded is not made; the gateway creates the event store, or the file.
 #[tokio::test(flavor = "multi_thread")]
-async fn change_without_an_event_store_needs_consent() {
+async fn change_without_the_gateways_audit_log_needs_consent() {
     let office = Office::open(&["acme".to_owned()]).await;
+    // A machine that has only the configuration: a record there would be in no log that anybody reads.
+    std::fs::remove_dir_all(office.path("data")).unwrap();
+    let without_file = run(office.add("acme")).await;
     let config = std::fs::read_to_string(office.path("gateway.toml")).unwrap();
     std::fs::write(office.path("gateway.toml"), config.replace("\"direct\"", "\"stored\"")).unwrap();
 
@@ -111,8 +114,16 @@ async fn change_without_an_event_store_needs_consent() {
 
     assert_eq!(refused.status.code(), Some(5), "{}", said(&refused));
     assert!(said(&refused).contains("there is no event store at "), "{}", said(&refused));
-    assert!(said(&refused).contains("or give --unrecorded"), "{}", said(&refused));
+    assert_eq!(without_file.status.code(), Some(5), "{}", said(&without_file));
+    assert!(
+        said(&without_file).contains("data/audit.jsonl: there is no audit file"),
+        "{}",
+        said(&without_file)
+    );
+    for refused in [&refused, &without_file] {
+        assert!(said(refused).contains("after its first start, or give --unrecorded"), "{}", said(refused));
+    }
     assert_eq!(webhooks, Vec::<Value>::new());
     assert!(consented.status.success(), "{}", said(&consented));
-    assert!(!office.path("data").exists(), "the command creates no store");
+    assert!(!office.path("data").exists(), "the command creates no log");
 }

@@ -19,7 +19,7 @@ pub(crate) struct Record {
     /// The reason for the change, for the audit record; default: the name of this command.
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
-    /// Makes the change without an audit record: on a machine without the gateway's event store, or before its first start.
+    /// Makes the change without an audit record: on a machine without the gateway's audit log, or before its first start.
     #[arg(long)]
     unrecorded: bool,
 }
@@ -27,8 +27,6 @@ pub(crate) struct Record {
 /// The audit log of the configuration.
 pub(super) struct Records {
     log: Arc<dyn AuditLog>,
-    /// Whether it is in the event store, which a gateway creates; a file is created with its first record.
-    is_in_store: bool,
 }
 
 /// A change that is to be made.
@@ -45,7 +43,7 @@ pub(super) struct Change<'a> {
 
 impl Records {
     pub(super) fn of(settings: &Settings) -> Self {
-        Self { log: assembly::audit_log(settings), is_in_store: settings.delivery.is_some() }
+        Self { log: assembly::audit_log(settings) }
     }
 
     /// Makes a change between its two records.
@@ -67,9 +65,7 @@ impl Records {
                 return Err(Failure::Usage(format!("{option} contains a secret; nothing was changed")));
             }
         }
-        if self.is_in_store {
-            self.log.open().await.map_err(refused)?;
-        }
+        self.log.open().await.map_err(refused)?;
         let options = change.options.iter().map(|option| ((*option).to_owned(), Value::Bool(true)));
         let tenant = ("tenant".to_owned(), Value::from(change.tenant));
         let filter: Map<String, Value> = [tenant].into_iter().chain(options).collect();
@@ -82,7 +78,7 @@ impl Records {
 /// The failure of a change that cannot be recorded here.
 fn refused(error: impl std::fmt::Display) -> Failure {
     audit_record::unrecorded(format!(
-        "{error}. Run the command where the gateway runs, as its user, or give --unrecorded"
+        "{error}. Run the command where the gateway runs, as its user and after its first start, or give --unrecorded"
     ))
 }
 
