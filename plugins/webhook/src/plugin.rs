@@ -149,6 +149,10 @@ impl Notifications {
         Problem::new(ProblemKind::BodyTooLarge, "notification declares a body over the limit")
     }
 
+    fn is_verifying(&self) -> bool {
+        matches!(self.verification, Verification::Required(_))
+    }
+
     async fn handle(
         &self,
         head: &RequestHeader,
@@ -267,6 +271,7 @@ impl Plugin for Notifications {
         let Some(tenant) = cx.tenant() else { return };
         // The error code counts first: after the event was stored, the exchange can still fail.
         let result = match (cx.extensions().get::<Handled>(), outcome.code) {
+            (_, Some(code)) if code == ProblemKind::BodyTooLarge.code() && self.is_verifying() => UNVERIFIED,
             (_, Some(code)) => code,
             (Some(handled), None) => handled.name(),
             (None, None) => "abandoned",
@@ -286,6 +291,10 @@ impl fmt::Debug for Notifications {
 fn declared_length(head: &RequestHeader) -> Option<usize> {
     head.headers.get(CONTENT_LENGTH)?.to_str().ok()?.trim().parse().ok()
 }
+
+/// The result of a body over the limit where signatures are verified. Anyone may have sent it, so it must not alert as a
+/// notification of Onfido does.
+const UNVERIFIED: &str = "body_too_large_unverified";
 
 #[cfg(test)]
 mod tests;

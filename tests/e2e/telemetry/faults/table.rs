@@ -71,7 +71,7 @@ pub(super) static FAULTS: [Fault; 31] = [
     },
     Fault {
         name: "a signed notification is larger than the limit",
-        fires: &["NotificationRefused"],
+        fires: &["NotificationTooLarge"],
         also: &[],
         stays: &[],
         make: |fault| notifications::too_large(fault).boxed_local(),
