@@ -84,7 +84,7 @@ async fn removal_tells_what_is_unfinished_before_it_begins() {
     let unconfirmed = remove(&[]).await;
     let removed = remove(&["--yes", "--json", "--reason", "the contract ended"]).await;
 
-    assert!(said(&planned).contains("waiting events: 1 (gateways park them"), "{}", said(&planned));
+    assert!(said(&planned).contains("\nwaiting events: 1 (they stay in the store"), "{}", said(&planned));
     assert_eq!(unconfirmed.status.code(), Some(2), "{}", said(&unconfirmed));
     assert!(said(&unconfirmed).contains("open checks: 0 (their results do not"), "{}", said(&unconfirmed));
     let counts = json!({ "open_checks": 0, "waiting_events": 1, "parked_events": 0 });

@@ -31,7 +31,10 @@ fn text(Unfinished { open_checks, waiting, parked }: Unfinished) -> String {
     match open_checks + waiting + parked {
         0 => "no open checks, and no waiting or parked events".to_owned(),
         _ => format!(
-            "open checks: {open_checks} (their results do not arrive any more)\n             waiting events: {waiting} (gateways park them when they read the document)\n             parked events: {parked} (they stay parked)\n             Parked events are delivered if the tenant is added again with the same name and subscription id; \
+            "open checks: {open_checks} (their results do not arrive any more)\n\
+             waiting events: {waiting} (they stay in the store and are not attempted)\n\
+             parked events: {parked} (they stay parked)\n\
+             The events are delivered if the tenant is added again with the same name and subscription id; \
              `kyc-gateway events discard` ends them."
         ),
     }
@@ -44,3 +47,22 @@ fn json(Unfinished { open_checks, waiting, parked }: Unfinished) -> Value {
 const NO_STORE: &str =
     "the configuration stores no events and notes no checks: Onfido's results do not arrive any more";
 const NOT_KNOWN: &str = "it is not known which open checks and waiting events the tenant has, because the event store cannot be read here";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_says_what_becomes_of_each_kind() {
+        let shown = text(Unfinished { open_checks: 1, waiting: 2, parked: 3 });
+
+        let expected = [
+            "open checks: 1 (their results do not arrive any more)",
+            "waiting events: 2 (they stay in the store and are not attempted)",
+            "parked events: 3 (they stay parked)",
+            "The events are delivered if the tenant is added again with the same name and subscription id; `kyc-gateway events discard` \
+             ends them.",
+        ];
+        assert_eq!(shown, expected.join("\n"));
+    }
+}
