@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::operations::operate::said;
 use crate::support::bao::OpenBao;
 use crate::support::soon;
-use crate::tenants::setup::office::{Office, entries, json_of, run, with};
+use crate::tenants::setup::office::{Office, entries, json_of, run, with, without_record};
 
 /// A token that may only read. The command finds out before it changes anything at Onfido.
 #[tokio::test(flavor = "multi_thread")]
@@ -179,7 +179,10 @@ async fn results_are_json_objects_without_secrets() {
     assert_eq!((&tested["findings"], &tested["unknown"]), (&json!([]), &json!([])), "{tested}");
     assert_eq!((&rotated["tenant"], &rotated["rotated"]), (&json!("acme"), &json!("api_token")), "{rotated}");
     let deleted = json!({ "id": id, "state": "deleted" });
-    assert_eq!(removed, json!({ "tenant": "acme", "webhook": deleted, "unfinished": null }));
+    assert_eq!(
+        without_record(removed.clone()),
+        json!({ "tenant": "acme", "webhook": deleted, "unfinished": null })
+    );
     for result in [plan, added, tested, rotated, removed] {
         let text = result.to_string();
         for secret in ["api_live.acme", "password-acme", webhook["token"].as_str().unwrap()] {

@@ -187,6 +187,14 @@ pub(super) fn json_of(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
+/// A result of a recorded change without its record, which must be in the file of the office.
+pub(super) fn without_record(mut result: Value) -> Value {
+    let record = result.as_object_mut().unwrap().remove("audit_record").unwrap();
+    assert!(record["number"].is_u64(), "{record}");
+    assert!(record["in"].as_str().unwrap().ends_with("/data/audit.jsonl"), "{record}");
+    result
+}
+
 /// Runs a command to its end.
 pub(super) async fn run(mut command: Command) -> Output {
     tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()

@@ -47,6 +47,8 @@ async fn changes_are_recorded_without_secrets_and_dry_runs_are_not() {
     let rotate = |outcome: &str| [json!("tenants.rotate"), json!(outcome), json!("ticket 7")];
     let expected = [add("begun"), add("failed"), add("begun"), add("done"), rotate("begun"), rotate("done")];
     assert_eq!(found.iter().map(column).collect::<Vec<_>>(), expected);
+    assert!(said(&rotated).contains("Audit record: 5 in /"), "{}", said(&rotated));
+    assert!(!said(&unrecorded).contains("Audit record"), "{}", said(&unrecorded));
     assert_eq!(found[0]["filter"], json!({ "tenant": "acme" }));
     assert_eq!(found[4]["filter"], json!({ "tenant": "acme", "any_account": true }));
     let user = format!("uid {}", String::from_utf8(run(id()).await.stdout).unwrap().trim());
@@ -89,6 +91,8 @@ async fn removal_tells_what_is_unfinished_before_it_begins() {
     assert!(said(&unconfirmed).contains("open checks: 0 (their results do not"), "{}", said(&unconfirmed));
     let counts = json!({ "open_checks": 0, "waiting_events": 1, "parked_events": 0 });
     assert_eq!(json_of(&removed)["unfinished"], counts);
+    let store = json_of(&removed)["audit_record"]["in"].as_str().unwrap().to_owned();
+    assert!(store.starts_with("the event store /"), "{store}");
     assert!(String::from_utf8_lossy(&removed.stderr).contains("waiting events: 1"), "{}", said(&removed));
     let found = records(&world.gateway, "?operation=tenants.remove").await;
     assert_eq!(found.len(), 2, "{found:?}");

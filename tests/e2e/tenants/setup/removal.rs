@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::operations::operate::said;
-use crate::tenants::setup::office::{Office, json_of, run, with};
+use crate::tenants::setup::office::{Office, json_of, run, with, without_record};
 
 /// The command says what is left at Onfido.
 #[tokio::test(flavor = "multi_thread")]
@@ -26,7 +26,10 @@ async fn tenant_with_a_revoked_token_is_removed_without_its_webhook() {
     );
     assert_eq!(entries, 1);
     let left = json!({ "id": webhook["id"], "state": "left", "reason": "it is to be kept" });
-    assert_eq!(json_of(&removed), json!({ "tenant": "acme", "webhook": left, "unfinished": null }));
+    assert_eq!(
+        without_record(json_of(&removed)),
+        json!({ "tenant": "acme", "webhook": left, "unfinished": null })
+    );
     assert!(office.entries().is_empty());
     assert_eq!(office.webhooks("acme").await, [webhook]);
 }
@@ -117,7 +120,7 @@ async fn only_another_token_of_the_same_environment_is_written() {
     }
     assert!(said(&same).contains("has this token already; nothing was written"), "{}", said(&same));
     assert!(!said(&same).contains("revoke"), "{}", said(&same));
-    assert_eq!(json_of(&same_json), json!({ "tenant": "acme", "rotated": false }));
+    assert_eq!(without_record(json_of(&same_json)), json!({ "tenant": "acme", "rotated": false }));
     assert_eq!(std::fs::read(office.path("tenants.json")).unwrap(), before);
 }
 

@@ -141,7 +141,8 @@ async fn recorded(
         store.copy_audit_from(Path::new(from)).await.map_err(Failure::system)?;
     }
     records.open().await.map_err(audit_record::unrecorded)?;
-    audit_record::with_records(records, attempt, command.carry_out(store, out)).await
+    let recorded = audit_record::with_records(records, attempt, command.carry_out(store, out)).await?;
+    recorded.missing_end.map_or(Ok(()), Err)
 }
 
 /// The audit record of the command: its user, its reason, and the selected events.

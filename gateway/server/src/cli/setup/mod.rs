@@ -126,7 +126,8 @@ impl Add {
                 has_secret_within: &|text| new.has_secret_within(text),
             };
             let Opened { setup, records, .. } = opened;
-            let added = records.record(&record, &change, setup, async |setup| setup.add(&new).await).await?;
+            let add = async |setup: &mut Setup| setup.add(&new).await;
+            let (added, record) = records.record(&record, &change, setup, add).await?;
             let state = if added.was_complete { "was set up already" } else { "is set up" };
             let (id, policy) = (&added.webhook_id, policy(&added.tenant));
             let poll = humantime::format_duration(opened.poll);
@@ -140,7 +141,8 @@ impl Add {
                     "tenant": name, "webhook_id": id, "was_complete": added.was_complete,
                     "poll_seconds": opened.poll.as_secs_f64(), "policy": policy,
                 }),
-            ))
+            )
+            .recorded(record))
         })
     }
 }
@@ -179,12 +181,13 @@ impl Remove {
             };
             let Opened { setup, records, .. } = opened;
             let remove = async |setup: &mut Setup| setup.remove(&name, at_onfido, confirmed).await;
-            let removed = records.record(&record, &change, setup, remove).await?;
+            let (removed, record) = records.record(&record, &change, setup, remove).await?;
             let (webhook, shown) = told(&removed.webhook);
             Ok(Done::success(
                 format!("tenant {name} is removed; {webhook}. Revoke its API token in Onfido's dashboard."),
                 json!({ "tenant": name, "webhook": shown, "unfinished": counts }),
-            ))
+            )
+            .recorded(record))
         })
     }
 }
@@ -209,11 +212,13 @@ impl Rotate {
             };
             let Opened { setup, records, .. } = opened;
             let rotate = async |setup: &mut Setup| setup.rotate(&name, &token, proof).await;
-            if records.record(&record, &change, setup, rotate).await? == Rotation::Unchanged {
+            let (rotation, record) = records.record(&record, &change, setup, rotate).await?;
+            if rotation == Rotation::Unchanged {
                 return Ok(Done::success(
                     format!("the entry of tenant {name} has this token already; nothing was written"),
                     json!({ "tenant": name, "rotated": false }),
-                ));
+                )
+                .recorded(record));
             }
             let poll = humantime::format_duration(opened.poll);
             Ok(Done::success(
@@ -223,7 +228,8 @@ impl Rotate {
                      Onfido's dashboard."
                 ),
                 json!({ "tenant": name, "rotated": "api_token", "poll_seconds": opened.poll.as_secs_f64() }),
-            ))
+            )
+            .recorded(record))
         })
     }
 }
@@ -254,7 +260,7 @@ impl Test {
                 ("taken_by".to_owned(), json!(taken_by)),
                 ("clean".to_owned(), json!(is_success)),
             ]);
-            Ok(Done { text, json: Value::Object(json), is_success })
+            Ok(Done { text, json: Value::Object(json), is_success, missing_end: None })
         })
     }
 }
@@ -282,9 +288,10 @@ fn run(
         Err(failure) => return terminal::fail(&failure),
     };
     match terminal::wait_for(operation(&mut opened)) {
-        Ok(Done { text, json, is_success }) => {
+        Ok(Done { text, json, is_success, missing_end }) => {
             output.print(|| text.trim_end().to_owned(), || json);
-            if is_success { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+            let otherwise = if is_success { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+            missing_end.map_or(otherwise, |missing| terminal::fail(&missing))
         }
         Err(failure) => terminal::fail(&failure),
     }

@@ -8,8 +8,9 @@ use kyc_events::AuditLog;
 use kyc_setup::{Setup, SetupError};
 use serde_json::{Map, Value};
 
+use super::done::RecordedIn;
 use crate::assembly;
-use crate::cli::audit_record;
+use crate::cli::audit_record::{self, Recorded};
 use crate::cli::failure::Failure;
 use crate::config::Settings;
 
@@ -27,6 +28,8 @@ pub(crate) struct Record {
 /// The audit log of the configuration.
 pub(super) struct Records {
     log: Arc<dyn AuditLog>,
+    /// Where it is.
+    place: String,
 }
 
 /// A change that is to be made.
@@ -43,19 +46,24 @@ pub(super) struct Change<'a> {
 
 impl Records {
     pub(super) fn of(settings: &Settings) -> Self {
-        Self { log: assembly::audit_log(settings) }
+        let place = match (&settings.delivery, &settings.store_file) {
+            (Some(_), Some(file)) => format!("the event store {}", file.display()),
+            (Some(_), None) => "the event store in PostgreSQL".to_owned(),
+            (None, _) => settings.admin.audit_file.display().to_string(),
+        };
+        Self { log: assembly::audit_log(settings), place }
     }
 
-    /// Makes a change between its two records.
+    /// Makes a change between its two records. Returns also the record, unless there is none.
     pub(super) async fn record<T>(
         &self,
         record: &Record,
         change: &Change<'_>,
         setup: &mut Setup,
         make: impl AsyncFnOnce(&mut Setup) -> Result<T, SetupError>,
-    ) -> Result<T, Failure> {
+    ) -> Result<(T, Option<RecordedIn>), Failure> {
         if record.unrecorded {
-            return Ok(make(setup).await?);
+            return Ok((make(setup).await?, None));
         }
         let reason = record.reason.as_deref().unwrap_or(default_reason(change.operation));
         let parsed = Reason::parse(reason).map_err(|error| Failure::Usage(format!("--reason: {error}")))?;
@@ -71,7 +79,9 @@ impl Records {
         let filter: Map<String, Value> = [tenant].into_iter().chain(options).collect();
         let attempt = audit_record::attempt(change.operation, filter, &parsed);
         let made = async { Ok(make(setup).await?) };
-        audit_record::with_records(Arc::clone(&self.log), &attempt, made).await
+        let Recorded { result, begun, missing_end } =
+            audit_record::with_records(Arc::clone(&self.log), &attempt, made).await?;
+        Ok((result, Some(RecordedIn { number: begun, log: self.place.clone(), missing_end })))
     }
 }
 
