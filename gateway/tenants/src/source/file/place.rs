@@ -2,11 +2,12 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
+use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, major, minor, statx};
 
 use crate::source::write::WriteError;
 
@@ -71,32 +72,52 @@ impl Place {
 }
 
 /// Returns whether something is mounted at this path. A bind mount of the same file system has the device of its folder, so that
-/// only the kernel's own flag tells (`STATX_ATTR_MOUNT_ROOT`, Linux 5.8); `false` if it does not tell.
+/// only the kernel's own flag tells (`STATX_ATTR_MOUNT_ROOT`, Linux 5.8), or else the list of mounts.
 fn is_mount_point(path: &Path) -> bool {
-    let found = statx(CWD, path, AtFlags::empty(), StatxFlags::empty());
-    found.is_ok_and(|found| found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
+    match statx(CWD, path, AtFlags::empty(), StatxFlags::empty()) {
+        Ok(found) if found.stx_attributes_mask.contains(StatxAttributes::MOUNT_ROOT) => {
+            found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT)
+        }
+        Ok(_) | Err(_) => fs::read("/proc/self/mountinfo").is_ok_and(|mounts| is_listed(&mounts, path)),
+    }
+}
+
+/// Returns whether the path is a mount point of the list. The format is in `proc_pid_mountinfo(5)`: the fifth field, with white space
+/// and `\` as octal numbers.
+fn is_listed(mounts: &[u8], path: &Path) -> bool {
+    let escape = |byte: &u8| match byte {
+        b' ' | b'\t' | b'\n' | b'\\' => format!("\\{byte:03o}").into_bytes(),
+        _ => vec![*byte],
+    };
+    let path: Vec<u8> = path.as_os_str().as_bytes().iter().flat_map(escape).collect();
+    mounts.split(|byte| *byte == b'\n').any(|line| {
+        let mut fields = line.split(|byte| *byte == b' ');
+        fields.nth(MOUNT_POINT) == Some(path.as_slice())
+    })
 }
 
 /// Names the process that has the lock of a file, if the kernel shows it: another user or container may have it.
 fn holder(file: &File) -> Option<String> {
     let locks = fs::read_to_string("/proc/locks").ok()?;
-    let pid = pid_of(&locks, file.metadata().ok()?.ino())?;
+    let found = file.metadata().ok()?;
+    let pid = pid_of(&locks, found.dev(), found.ino())?;
     let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok();
     // The name may be anything that the process has chosen.
     let name = name.map(|name| name.trim().escape_debug().to_string());
     Some(name.map_or_else(|| format!("process {pid}"), |name| format!("process {pid} ({name})")))
 }
 
-/// Returns the process that has a lock of `flock` on this inode. The format is in `proc_locks(5)`; the device is not compared,
-/// because file systems in layers show another one there.
-fn pid_of(locks: &str, inode: u64) -> Option<u32> {
+/// Returns the process that has a lock of `flock` on this file. The format is in `proc_locks(5)`. Inodes of other file systems have the
+/// same numbers, so the device is compared, too: file systems in layers may show another one there, and then nobody is named, which
+/// is better than a wrong process.
+fn pid_of(locks: &str, device: u64, inode: u64) -> Option<u32> {
+    let wanted = format!("{:02x}:{:02x}:{inode}", major(device), minor(device));
     locks.lines().find_map(|line| {
         let words: Vec<&str> = line.split_ascii_whitespace().collect();
         // A waiting process has `->` as its second word.
         let [_, "FLOCK", _, _, pid, file, ..] = words[..] else { return None };
-        let is_this = file.rsplit(':').next()?.parse() == Ok(inode);
         // 0 is a process of another namespace.
-        if is_this { pid.parse().ok().filter(|pid| *pid > 0) } else { None }
+        if file == wanted { pid.parse().ok().filter(|pid| *pid > 0) } else { None }
     })
 }
 
@@ -106,10 +127,14 @@ pub(super) fn failed(path: &Path) -> impl FnOnce(io::Error) -> WriteError + use<
     move |source| WriteError::File { path, source }
 }
 
+/// The place of the mount point in a line of the list of mounts.
+const MOUNT_POINT: usize = 4;
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 #[cfg(test)]
 mod tests {
+    use rustix::fs::makedev;
+
     use super::*;
 
     #[test]
@@ -130,15 +155,30 @@ mod tests {
 
     #[test]
     fn holder_is_the_process_that_has_the_lock_and_none_that_waits() {
-        let locks = "1: POSIX  ADVISORY  WRITE 11 08:01:77 0 EOF\n\
+        let locks = "1: POSIX  ADVISORY  WRITE 11 00:2f:77 0 EOF\n\
                      2: FLOCK  ADVISORY  WRITE 12 00:2f:78 0 EOF\n\
+                     2: FLOCK  ADVISORY  WRITE 15 103:02:77 0 EOF\n\
                      3: FLOCK  ADVISORY  WRITE 13 00:2f:77 0 EOF\n\
                      3: -> FLOCK  ADVISORY  WRITE 14 00:2f:77 0 EOF\n\
                      4: FLOCK  ADVISORY  WRITE 0 00:2f:79 0 EOF\n";
 
-        let holders = [77, 78, 79, 80].map(|inode| pid_of(locks, inode));
+        let holders = [77, 78, 79, 80].map(|inode| pid_of(locks, makedev(0, 0x2f), inode));
+        let of_the_same_number = pid_of(locks, makedev(0x103, 2), 77);
 
         assert_eq!(holders, [Some(13), Some(12), None, None]);
+        assert_eq!(of_the_same_number, Some(15));
+    }
+
+    /// Kernels before Linux 5.8 have no flag for it.
+    #[test]
+    fn mount_points_of_the_list_are_found_by_their_escaped_path() {
+        let mounts = b"36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw\n\
+                       37 36 98:0 /etc/a /run/the\\040tenants.json rw - ext3 /dev/root rw\n";
+
+        let found =
+            ["/mnt2", "/mnt1", "/run/the tenants.json", "/run"].map(|path| is_listed(mounts, path.as_ref()));
+
+        assert_eq!(found, [true, false, true, false]);
     }
 
     #[test]
