@@ -141,6 +141,31 @@ impl ApiToken {
 }
 
 fn source(file: Option<PathBuf>, variable: Option<String>) -> Result<Option<Secret>, Failure> {
-    let source = file.map(SecretSource::File).or(variable.map(SecretSource::Env));
+    let file = file.map(secret_file).transpose().map_err(Failure::system)?;
+    let source = file.or(variable.map(SecretSource::Env));
     source.map(|source| source.read().map_err(Failure::system)).transpose()
+}
+
+/// The source of a secret that an option names. What is no file, and has no folder, may be the secret itself, pasted in place of its
+/// file: then the error does not show it.
+pub(super) fn secret_file(path: PathBuf) -> Result<SecretSource, &'static str> {
+    let is_bare = path.components().count() <= 1;
+    if is_bare && !path.exists() { Err(NO_FILE) } else { Ok(SecretSource::File(path)) }
+}
+
+const NO_FILE: &str = "an option for the file of a secret names no file; its value is not shown, because it may be the secret itself";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secret_given_in_place_of_its_file_is_not_shown() {
+        let read = |given: &str| source(Some(given.into()), None).unwrap_err().to_string();
+
+        let errors = ["api_live.secret", "x".repeat(300).as_str(), "no-folder/token"].map(read);
+
+        assert_eq!(errors[..2], [NO_FILE, NO_FILE]);
+        assert!(errors[2].starts_with("cannot read no-folder/token: "), "{}", errors[2]);
+    }
 }

@@ -12,6 +12,7 @@ use kyc_tenants::VaultAuth;
 
 use crate::cli::config_file::ConfigFile;
 use crate::cli::failure::Failure;
+use crate::cli::setup::arguments::secret_file;
 use crate::cli::setup::record::Records;
 use crate::cli::setup::unfinished::Stored;
 use crate::cli::terminal;
@@ -87,7 +88,7 @@ impl Access {
 
     /// Replaces the login of the configuration, if a token is given.
     fn with_token(&self, mut source: TenantSource) -> Result<TenantSource, String> {
-        let file = self.vault_token_file.clone().map(SecretSource::File);
+        let file = self.vault_token_file.clone().map(secret_file).transpose()?;
         let given = file.or(self.vault_token_env.clone().map(SecretSource::Env));
         let Some(token) = given else {
             return match source.has_single_use_login() {
