@@ -70,6 +70,8 @@ impl Launch {
         let first = words.next().unwrap_or(self.program.as_os_str());
         let mut command = Command::new(first);
         command.args(words).args(["run", "--config"]).arg(&self.config);
+        // A test that runs in a service or a container must not report to its manager.
+        command.env_remove("NOTIFY_SOCKET");
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         Process::spawn(command.stdin(Stdio::null()).stdout(output).stderr(errors))
     }
