@@ -1,6 +1,5 @@
 //! Deletes expired events and deduplication keys, and frees the shares of tenants.
 
-use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
 use crate::{RetentionLimits, Share};
@@ -43,18 +42,23 @@ pub(super) async fn free_shares(
 
 /// Deletes the oldest settled entries of tenants that have more than `limit` entries.
 async fn free_entries(connection: &mut SqliteConnection, limit: i64) -> Result<bool, sqlx::Error> {
-    let mut may_have_more = false;
-    let tenants: Vec<(String, i64)> =
-        sqlx::query_as(TENANTS_OF_MANY_ENTRIES).bind(limit).fetch_all(&mut *connection).await?;
+    delete_excess(connection, TENANTS_OF_MANY_ENTRIES, limit, DELETE_SETTLED_OF_TENANT).await
+}
+
+/// Deletes rows of the tenants that `tenants` finds over `limit`, as many as they have too many. Returns whether it deleted any.
+async fn delete_excess(
+    connection: &mut SqliteConnection,
+    tenants: &'static str,
+    limit: i64,
+    delete: &'static str,
+) -> Result<bool, sqlx::Error> {
+    let mut has_deleted = false;
+    let tenants: Vec<(String, i64)> = sqlx::query_as(tenants).bind(limit).fetch_all(&mut *connection).await?;
     for (tenant, excess) in tenants {
-        let done = sqlx::query(DELETE_SETTLED_OF_TENANT)
-            .bind(tenant)
-            .bind(excess.min(MAX_DELETED_ROWS))
-            .execute(&mut *connection)
-            .await?;
-        may_have_more |= done.rows_affected() > 0;
+        let query = sqlx::query(delete).bind(tenant).bind(excess.min(MAX_DELETED_ROWS));
+        has_deleted |= query.execute(&mut *connection).await?.rows_affected() > 0;
     }
-    Ok(may_have_more)
+    Ok(has_deleted)
 }
 
 async fn free_events(connection: &mut SqliteConnection, share: Share) -> Result<bool, sqlx::Error> {
@@ -75,17 +79,9 @@ async fn free_events(connection: &mut SqliteConnection, share: Share) -> Result<
             .await?;
         may_have_more |= done.rows_affected() > 0;
     }
-    let query = "SELECT tenant, keys - ?1 FROM event_use WHERE keys > ?1 LIMIT 10";
-    for row in sqlx::query(query).bind(share.max_dedup_keys()).fetch_all(&mut *connection).await? {
-        let (tenant, excess): (String, i64) = (row.try_get(0)?, row.try_get(1)?);
-        let done = sqlx::query(DELETE_OLDEST_KEYS)
-            .bind(tenant)
-            .bind(excess.min(MAX_DELETED_ROWS))
-            .execute(&mut *connection)
-            .await?;
-        may_have_more |= done.rows_affected() > 0;
-    }
-    Ok(may_have_more)
+    let keys = share.max_dedup_keys();
+    let is_over_keys = delete_excess(connection, TENANTS_OF_MANY_KEYS, keys, DELETE_OLDEST_KEYS).await?;
+    Ok(may_have_more || is_over_keys)
 }
 
 /// `INDEXED BY` names the index by time: with another index SQLite would read all events of the state.
@@ -99,6 +95,7 @@ pub(super) const DELETE_KEYS: &str =
 /// events wait.
 pub(super) const DELETE_DELIVERED_OF_TENANT: &str = "DELETE FROM event WHERE state = 1 AND id IN \
      (SELECT id FROM event WHERE tenant = ?1 ORDER BY received_ms LIMIT ?2)";
+const TENANTS_OF_MANY_KEYS: &str = "SELECT tenant, keys - ?1 FROM event_use WHERE keys > ?1 LIMIT 10";
 /// Tenants without settled entries are left out, so that ten of them do not take the place of others.
 const TENANTS_OF_MANY_ENTRIES: &str = "SELECT tenant, entries - ?1 FROM started_use WHERE entries > ?1 AND EXISTS \
      (SELECT 1 FROM started WHERE started.tenant = started_use.tenant AND state <> 0) LIMIT 10";
