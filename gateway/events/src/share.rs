@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-use crate::{Command, NewEntry, NewEvent};
+use crate::{Command, Effect, NewEntry, NewEvent};
 
 /// The limits of one tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,6 +134,25 @@ pub(crate) fn tenants(batch: &[Command]) -> HashSet<&str> {
             _ => None,
         })
         .collect()
+}
+
+/// Returns the effect of each entry: in `effects` are those of the admitted ones, in `noted` the subjects and tenants of the others that
+/// are noted already.
+pub(crate) fn effects_of_all(
+    entries: &[&NewEntry],
+    admitted: &[bool],
+    effects: Vec<Effect>,
+    noted: &HashSet<(String, String)>,
+) -> Vec<Effect> {
+    let mut effects = effects.into_iter();
+    let effect = |(entry, is_admitted): (&&NewEntry, &bool)| {
+        if *is_admitted {
+            return effects.next();
+        }
+        let is_noted = noted.contains(&(entry.subject.clone(), entry.owner.tenant.clone()));
+        Some(if is_noted { Effect::Nothing } else { Effect::OverShare })
+    };
+    entries.iter().zip(admitted).filter_map(effect).collect()
 }
 
 fn signed(bytes: u64) -> i64 {

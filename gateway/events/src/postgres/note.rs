@@ -9,6 +9,7 @@ use sqlx::Row;
 use sqlx::postgres::PgConnection;
 
 use super::ledger::{settle_entries, settle_known};
+use crate::share::effects_of_all;
 use crate::{Effect, LedgerState, NewEntry, RESULT_KINDS, now};
 
 /// Inserts entries as [`note`] does, except those that are not admitted: their tenants have as many as they may have.
@@ -21,16 +22,9 @@ pub(super) async fn note_within(
         let part = entries.iter().zip(admitted).filter(|(_, is_admitted)| **is_admitted == wanted);
         part.map(|(entry, _)| *entry).collect::<Vec<_>>()
     };
-    let mut effects = note(connection, &part(true)).await?.into_iter();
+    let effects = note(connection, &part(true)).await?;
     let noted = noted(connection, &part(false)).await?;
-    let effect = |(entry, is_admitted): (&&NewEntry, &bool)| {
-        if *is_admitted {
-            return effects.next();
-        }
-        let is_noted = noted.contains(&(entry.subject.clone(), entry.owner.tenant.clone()));
-        Some(if is_noted { Effect::Nothing } else { Effect::OverShare })
-    };
-    Ok(entries.iter().zip(admitted).filter_map(effect).collect())
+    Ok(effects_of_all(entries, admitted, effects, &noted))
 }
 
 /// Returns the subjects and tenants of those entries that are noted already. A note that is repeated is not over the limit.

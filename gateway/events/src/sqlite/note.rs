@@ -10,7 +10,7 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{QueryBuilder, Row, Sqlite as Engine};
 
 use super::ledger::settle_entries;
-use crate::share::EntryCounts;
+use crate::share::{EntryCounts, effects_of_all};
 use crate::{Command, Effect, NewEntry, RESULT_KINDS, now};
 
 /// An entry with its id, or one of its results.
@@ -53,17 +53,10 @@ pub(super) async fn note_within(
     let admitted: Vec<bool> = entries.iter().map(|entry| counts.admit(entry, limit)).collect();
     let within = entries.iter().zip(&admitted).filter(|(_, is_admitted)| **is_admitted);
     let within: Vec<&NewEntry> = within.map(|(entry, _)| *entry).collect();
-    let mut effects = note(connection, &within, last).await?.into_iter();
+    let effects = note(connection, &within, last).await?;
     let over = entries.iter().zip(&admitted).filter(|(_, is_admitted)| !**is_admitted);
     let noted = noted(connection, over.map(|(entry, _)| entry.subject.as_str())).await?;
-    let effect = |(entry, is_admitted): (&&NewEntry, bool)| {
-        if is_admitted {
-            return effects.next();
-        }
-        let is_noted = noted.contains(&(entry.subject.clone(), entry.owner.tenant.clone()));
-        Some(if is_noted { Effect::Nothing } else { Effect::OverShare })
-    };
-    Ok(entries.iter().zip(admitted).filter_map(effect).collect())
+    Ok(effects_of_all(entries, &admitted, effects, &noted))
 }
 
 /// Returns the subjects and tenants of the entries with these subjects. A note that is repeated is not over the limit.
