@@ -127,4 +127,10 @@ impl Sqlite {
                 .map_err(|error| StoreError::Engine(error.to_string())),
         }
     }
+
+    /// Opens a connection for the writer.
+    pub(super) async fn writer_connection(&self) -> Result<SqliteConnection, StoreError> {
+        let connection = open::connect_writer(&self.path, self.max_bytes).await;
+        connection.map_err(|error| StoreError::Engine(error.to_string()))
+    }
 }

@@ -221,6 +221,18 @@ pub(super) async fn connect(
     Ok(connection)
 }
 
+/// Opens the file for the writer, as [`connect`] does, with `temp_store = MEMORY`: SQLite would write the journal of a statement that
+/// changes more than sixteen pages to a folder for temporary files, or to the working folder, and where neither is writable the batch
+/// fails. The largest statement deletes 16,384 keys of a full store, which takes about 64 MiB. What the writer sorts is the rows of one
+/// batch, or one for each tenant; other connections may sort more than fits into memory.
+/// <https://sqlite.org/tempfiles.html#statement_journal_files>
+pub(super) async fn connect_writer(path: &Path, max_bytes: u64) -> Result<SqliteConnection, OpenError> {
+    let mut connection = connect(path, max_bytes, false).await?;
+    let done = sqlx::raw_sql("PRAGMA temp_store = MEMORY").execute(&mut connection).await;
+    done.map_err(|error| OpenError::Damaged { path: path.to_owned(), reason: error.to_string() })?;
+    Ok(connection)
+}
+
 /// What `PRAGMA synchronous` returns for `FULL`.
 const SYNCHRONOUS_FULL: i64 = 2;
 /// Length of the write-ahead log after a restart of the log, in bytes.

@@ -1,4 +1,4 @@
-//! Query plans of the statements that change many events.
+//! Query plans of the statements that change many events, and what a large one needs.
 
 use sqlx::Row;
 use uuid::Uuid;
@@ -95,4 +95,31 @@ async fn no_bulk_statement_scans_a_table_or_sorts() {
 
     assert!(statements.len() > 25);
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Where no folder for it was writable, the batch failed.
+#[tokio::test]
+async fn large_statement_needs_no_temporary_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Sqlite::new(&folder.path().join("events.db"), 1 << 30);
+    store.prepare().await.unwrap();
+    let mut connection = store.writer_connection().await.unwrap();
+    let insert = |rows: u32| {
+        sqlx::query(
+            "INSERT INTO seen WITH RECURSIVE row(number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM row WHERE number < ?1) \
+             SELECT randomblob(16), 0, 'acme' FROM row",
+        )
+        .bind(rows)
+    };
+    insert(20_000).execute(&mut connection).await.unwrap();
+
+    // More pages than the statement journal keeps in memory by itself.
+    sqlx::raw_sql("BEGIN").execute(&mut connection).await.unwrap();
+    insert(500).execute(&mut connection).await.unwrap();
+
+    let open = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
+    let open: Vec<_> = open.filter_map(|file| std::fs::read_link(file.path()).ok()).collect();
+    let temporary: Vec<_> = open.iter().filter(|file| file.to_string_lossy().contains("etilqs")).collect();
+    assert!(open.iter().any(|file| file.ends_with("events.db")), "{open:?}");
+    assert!(temporary.is_empty(), "{temporary:?}");
 }

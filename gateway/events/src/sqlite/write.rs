@@ -50,7 +50,10 @@ impl SqliteWriter {
 
     /// Commits all commands of a batch, or none of them.
     async fn write_all(&mut self, batch: &[Command]) -> Result<Vec<Effect>, StoreError> {
-        let mut connection = self.store.connection(self.connection.take()).await?;
+        let mut connection = match self.connection.take() {
+            Some(kept) => kept,
+            None => self.store.writer_connection().await?,
+        };
         match commit(&mut connection, batch, &self.store, &mut self.entries).await {
             Ok(effects) => {
                 self.connection = Some(connection);
