@@ -3,21 +3,27 @@
 //! A commit costs an fsync. While one is running, commands queue up and form the next batch, so that the number of commits
 //! does not grow with the number of notifications, and a single notification never waits for a timer. With one commit for
 //! each event, SQLite would store about 5,000 events a second; with group commit it stores several times as many.
+//!
+//! Notes of the ledger do wait for each other, for milliseconds (`gathering`): a commit for each would cost more than a call may.
 
 mod capacity;
 mod damage;
+mod gathering;
 mod paged;
 pub(crate) mod queue_length;
+mod queued;
 
 use std::collections::HashSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use capacity::{Capacity, MAX_COMMANDS, Reservation};
+use capacity::{Capacity, MAX_COMMANDS};
 use damage::Damage;
 use futures::FutureExt;
+use gathering::Gathering;
 use kyc_resilience::failpoint;
+use queued::{BATCH, QueuedCommand};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::timeout;
 
@@ -33,6 +39,7 @@ struct Shared {
     sender: OnceLock<mpsc::Sender<QueuedCommand>>,
     capacity: Arc<Capacity>,
     stored: Notify,
+    gathering: Arc<Gathering>,
     arrivals: Mutex<Arrivals>,
     damage: Damage,
     /// Serialises paged commands.
@@ -49,14 +56,6 @@ pub struct Arrivals {
     pub has_other_changes: bool,
 }
 
-/// A command in the queue.
-#[derive(Debug)]
-struct QueuedCommand {
-    command: Command,
-    answer: oneshot::Sender<Result<Effect, StoreError>>,
-    _reservation: Option<Reservation>,
-}
-
 // === impl CommitQueue ===
 
 impl CommitQueue {
@@ -67,6 +66,7 @@ impl CommitQueue {
             sender: OnceLock::new(),
             capacity: Arc::default(),
             stored: Notify::new(),
+            gathering: Arc::default(),
             arrivals: Mutex::default(),
             bulk: tokio::sync::Mutex::default(),
             damage: Damage::new(metrics.damaged.clone()),
@@ -83,7 +83,8 @@ impl CommitQueue {
         let (sender, receiver) = mpsc::channel(MAX_COMMANDS);
         // Only the first call gets commands: a store must have one writer.
         let _ = self.0.sender.set(sender);
-        commit_batches(writer, receiver, self.0.metrics.clone(), self.0.damage.clone())
+        let gathering = Arc::clone(&self.0.gathering);
+        commit_batches(writer, receiver, gathering, self.0.metrics.clone(), self.0.damage.clone())
     }
 
     /// Stores an event durably within 5 s.
@@ -102,10 +103,15 @@ impl CommitQueue {
         let sender = self.0.sender.get().ok_or(StoreError::Unavailable)?;
         let (answer, answered) = oneshot::channel();
         let (tenant, source) = (event.owner.tenant.clone(), event.source);
-        let waiting =
-            QueuedCommand { command: Command::Insert(event), answer, _reservation: Some(reservation) };
+        let waiting = QueuedCommand {
+            command: Command::Insert(event),
+            answer,
+            may_wait: false,
+            _reservation: Some(reservation),
+        };
         // A full queue refuses at once: to wait here would hold the body in memory, and Onfido sends it again anyway.
         sender.try_send(waiting).map_err(|_| StoreError::Busy)?;
+        self.0.gathering.queued(false, self.waiting());
         let effect = timeout(COMMIT_TIMEOUT, answered)
             .await
             .map_err(|_| StoreError::Unavailable)?
@@ -139,23 +145,29 @@ impl CommitQueue {
     ///
     /// [`StoreError`] when the store is not open or the commit failed.
     pub async fn submit(&self, command: Command) -> Result<Effect, StoreError> {
+        self.queue(command, false).await
+    }
+
+    async fn queue(&self, command: Command, may_wait: bool) -> Result<Effect, StoreError> {
         let sender = self.0.sender.get().ok_or(StoreError::Unavailable)?;
         let (answer, answered) = oneshot::channel();
         sender
-            .send(QueuedCommand { command, answer, _reservation: None })
+            .send(QueuedCommand { command, answer, may_wait, _reservation: None })
             .await
             .map_err(|_| StoreError::Unavailable)?;
+        self.0.gathering.queued(may_wait, self.waiting());
         answered.await.unwrap_or(Err(StoreError::Unavailable))
     }
 
-    /// Inserts an entry of the ledger, as [`Self::submit`] does, and counts it when a notification has settled it already.
+    /// Inserts an entry of the ledger and waits until it is durable, like [`Self::submit`]. If it `may_wait`, it waits up to 50 ms
+    /// after the last notes, so that others share the commit. Counts an entry that a notification has settled already.
     ///
     /// # Errors
     ///
     /// [`StoreError`] when the store is not open or the commit failed.
-    pub async fn note(&self, entry: NewEntry) -> Result<Effect, StoreError> {
+    pub async fn note(&self, entry: NewEntry, may_wait: bool) -> Result<Effect, StoreError> {
         let tenant = entry.owner.tenant.clone();
-        let effect = self.submit(Command::Note(entry)).await?;
+        let effect = self.queue(Command::Note(entry), may_wait).await?;
         if effect == Effect::Settled {
             self.0.metrics.ledger.count_settled(&tenant, Source::Notification);
         }
@@ -224,12 +236,15 @@ impl CommitQueue {
 async fn commit_batches(
     new_writer: impl Fn() -> Box<dyn Writer>,
     mut receiver: mpsc::Receiver<QueuedCommand>,
+    gathering: Arc<Gathering>,
     metrics: StoreMetrics,
     damage: Damage,
 ) {
     let mut writer = new_writer();
     let mut waiting = Vec::with_capacity(BATCH);
+    let mut last_notes = None;
     while receiver.recv_many(&mut waiting, BATCH).await > 0 {
+        last_notes = gathering.gather(&mut receiver, &mut waiting, last_notes).await;
         let mut answers = Vec::with_capacity(waiting.len());
         let mut reservations = Vec::with_capacity(waiting.len());
         let mut batch = Vec::with_capacity(waiting.len());
@@ -262,8 +277,6 @@ async fn commit_batches(
     }
 }
 
-/// The maximum number of commands per commit. It bounds the duration of one commit.
-const BATCH: usize = 512;
 /// How long a notification waits for its commit. Onfido waits 10 s for the response, which also has to travel back.
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(5);
 

@@ -108,7 +108,7 @@ impl Unwritten {
 
     /// Writes an entry that was taken; puts it back when that fails.
     async fn submit(&self, commit_queue: &CommitQueue, (number, entry): (u64, NewEntry)) -> bool {
-        let effect = commit_queue.note(entry).await;
+        let effect = commit_queue.note(entry, false).await;
         let is_written = !matches!(effect, Err(_) | Ok(Effect::Full | Effect::LogFull));
         let mut waiting = self.waiting();
         if let Some(entry) = waiting.taken.remove(&number) {

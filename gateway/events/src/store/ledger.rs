@@ -40,7 +40,7 @@ impl EventStore {
         if !self.unwritten.is_any()
             && let Some(entry) = pending.entry.clone()
         {
-            let effect = timeout(MAX_WAIT, self.commit_queue.note(entry)).await;
+            let effect = timeout(MAX_WAIT, self.commit_queue.note(entry, true)).await;
             match effect {
                 Ok(Ok(Effect::Done | Effect::Nothing | Effect::Settled)) => pending.entry = None,
                 Ok(Ok(Effect::OverShare)) => {

@@ -48,7 +48,8 @@ async fn entries_are_written_when_the_store_is_back() {
     let kept =
         (0..1000).filter(|number| unwritten.add(check("acme", &number.to_string()), &commit_queue)).count();
     let waiting = metrics.ledger.unwritten.get();
-    unwritten.drain(Instant::now() + Duration::from_secs(60)).await;
+    let back = Instant::now();
+    unwritten.drain(back + Duration::from_secs(60)).await;
 
     assert_eq!((kept, waiting), (1000, 1000));
     assert_eq!((unwritten.is_any(), metrics.ledger.unwritten.get()), (false, 0));
@@ -57,6 +58,8 @@ async fn entries_are_written_when_the_store_is_back() {
     written.dedup();
     assert_eq!(written.len(), 1000);
     assert_eq!(metrics.ledger.lost.with(&["acme", "not_stored"]).get(), 0);
+    // The pauses between the failures, and no more: entries wait for no others.
+    assert_eq!(back.elapsed().as_millis(), (FIRST_PAUSE * 3).as_millis());
     // One entry alone, then many.
     let most = 2 * 1000 / ENTRIES_PER_BATCH + 10;
     assert!(batches.load(Ordering::Relaxed) < most, "{batches:?} batches");
